@@ -29,7 +29,8 @@ const MAY_IMPORT = {
   api: ['domain', 'services', 'runtime'],
   worker: ['domain', 'workflows', 'activities', 'services', 'runtime'],
   local: ['domain', 'runtime', 'services', 'tooling'],
-  tooling: [],
+  tooling: ['runtime/settings'],
+  examples: ['runtime', 'local'],
 };
 
 const rules = Object.entries(MAY_IMPORT).map(([folder, others]) => ({

@@ -42,12 +42,17 @@ export default tseslint.config(
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
     },
   },
   {
     // Programs for a terminal, and the two places that meet the environment.
     files: [
       'local/**/*.ts',
+      'examples/**/*.ts',
+      'tooling/**/*.ts',
       'test/**/*.ts',
       'sandbox/main.ts',
       'runtime/settings.ts',

@@ -65,8 +65,9 @@ export interface CallOptions {
   /** Total time for the whole call, connecting included. */
   timeoutMs: number;
   /**
-   * Called as late as the transport allows before the request can take effect. It throws `NotCalledError` when the
-   * claim's time to call is over; the adapter must then write nothing more and answer `refused: not_called`.
+   * Called once or more, as late as the transport allows before the request can take effect. It throws
+   * `NotCalledError` when the claim's time to call is over; the adapter must then write nothing more and answer
+   * `refused: not_called`.
    */
   beforeWrite: () => void;
 }
@@ -119,6 +120,26 @@ export interface ProviderWebhook<Secrets = unknown> {
   answers: { stored: number; notAuthentic: number; unavailable: number };
 }
 
+export interface SandboxPlace {
+  httpUrl: string;
+  /** host:port */
+  smtpAddress: string;
+  /** Tells this account's mail from that of others. */
+  name: string;
+}
+
+export interface SandboxAccount<Credentials, Settings, Secrets> {
+  credentials: Credentials;
+  settings: Settings;
+  /** How the sandbox reports this account's events; absent where it reports none. */
+  webhook?: {
+    /** The account as the sandbox sees it. */
+    account: string;
+    /** From the keys that the sandbox answers when it is told where to post. */
+    secrets: (keys: Record<string, string>) => Secrets;
+  };
+}
+
 /** What a mail provider is to the platform: one folder under `providers/`, one row in `providers/index.ts`. */
 export interface Provider<Credentials = unknown, Settings = unknown, Secrets = unknown> {
   kind: string;
@@ -142,4 +163,8 @@ export interface Provider<Credentials = unknown, Settings = unknown, Secrets = u
     timeoutMs: number,
   ) => Promise<CheckResult>;
   webhook?: ProviderWebhook<Secrets>;
+  /** An account at the sandbox, for demo tenants and test keys. */
+  sandboxAccount: (sandbox: SandboxPlace) => SandboxAccount<Credentials, Settings, Secrets>;
+  /** Closes idle connections now and busy ones after their call; a later call opens new ones. */
+  close: () => void;
 }

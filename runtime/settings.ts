@@ -71,6 +71,30 @@ const platform = {
     .regex(/^[^:]+:\d+$/)
     .optional()
     .describe('The sandbox’s SMTP address, host:port.'),
+  TRACKING_WINDOW_TRANSACTIONAL_MS: milliseconds
+    .default(24 * 3_600_000)
+    .describe('How long a transactional run waits for events.'),
+  TRACKING_WINDOW_MARKETING_MS: milliseconds
+    .default(72 * 3_600_000)
+    .describe('How long a marketing run waits for events.'),
+  RECONCILE_WINDOW_TRANSACTIONAL_MS: milliseconds
+    .default(60_000)
+    .describe('How long an unknown transactional send waits for an event.'),
+  RECONCILE_WINDOW_MARKETING_MS: milliseconds
+    .default(24 * 3_600_000)
+    .describe('How long an unknown marketing send waits for an event.'),
+  RETRY_FOR_TRANSACTIONAL_MS: milliseconds
+    .default(3_600_000)
+    .describe('How long a transactional message is retried before it fails.'),
+  RETRY_FOR_MARKETING_MS: milliseconds
+    .default(24 * 3_600_000)
+    .describe('How long a marketing message is retried before it fails.'),
+  OPEN_RUNS_MAX: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(20_000)
+    .describe('Open runs above which new sends end at acceptance.'),
 };
 
 const api = {
@@ -84,12 +108,6 @@ const api = {
     .positive()
     .default(256 * 1024 * 1024)
     .describe('Above it webhooks are answered 503.'),
-  OPEN_RUNS_MAX: z.coerce
-    .number()
-    .int()
-    .positive()
-    .default(20_000)
-    .describe('Open runs above which new sends end at acceptance.'),
 };
 
 const worker = {
@@ -127,18 +145,6 @@ const worker = {
     .default(15_000)
     .describe('How often open messages are compared with Temporal.'),
   RELAY_EVERY_MS: milliseconds.default(200).describe('How often the event relay looks when idle.'),
-  TRACKING_WINDOW_TRANSACTIONAL_MS: milliseconds
-    .default(24 * 3_600_000)
-    .describe('How long a transactional run waits for events.'),
-  TRACKING_WINDOW_MARKETING_MS: milliseconds
-    .default(72 * 3_600_000)
-    .describe('How long a marketing run waits for events.'),
-  RECONCILE_WINDOW_TRANSACTIONAL_MS: milliseconds
-    .default(60_000)
-    .describe('How long an unknown transactional send waits for an event.'),
-  RECONCILE_WINDOW_MARKETING_MS: milliseconds
-    .default(24 * 3_600_000)
-    .describe('How long an unknown marketing send waits for an event.'),
   SHUTDOWN_GRACE_MS: milliseconds
     .default(25_000)
     .describe('Time that running activities get at SIGTERM.'),
@@ -156,16 +162,78 @@ const sandbox = {
   SANDBOX_DIR: z
     .string()
     .describe('Folder of the acceptance file, the inbox and the webhook keys.'),
+  EXIT_WITH_PARENT: z
+    .stringbool()
+    .default(false)
+    .describe('Stop when standard input ends: whoever started the sandbox is gone.'),
+};
+
+const clickhouseFront = {
+  ...shared,
+  CLICKHOUSE_FRONT_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address the local ClickHouse listens on.'),
+  CLICKHOUSE_FRONT_PORT: port.default(8123).describe('Its port; 0 takes any free one.'),
+  CLICKHOUSE_FRONT_DIR: z
+    .string()
+    .describe('Folder of the local ClickHouse’s data, for one process at a time.'),
+};
+
+const localPort = (what: string, first: number) =>
+  port.optional().describe(`Port of ${what}; without it ${first}, or the next free one.`);
+
+const local = {
+  ...shared,
+  LOCAL_DATA_DIR: z.string().default('.data').describe('Folder of everything that is kept.'),
+  LOCAL_ONLY: z
+    .string()
+    .optional()
+    .transform((text) => text?.split(',').map((name) => name.trim()))
+    .describe('Comma-separated parts to start, such as `postgres,temporal`; all without it.'),
+  DATABASE_URL: platform.DATABASE_URL.optional().describe(
+    'A PostgreSQL of your own, as role `app`; then none is started. The other three URLs are needed too.',
+  ),
+  DATABASE_RELAY_URL: platform.DATABASE_RELAY_URL.optional(),
+  DATABASE_OPERATOR_URL: platform.DATABASE_OPERATOR_URL.optional(),
+  DATABASE_OWNER_URL: z
+    .url()
+    .optional()
+    .describe('PostgreSQL as role `owner`, which runs the migrations.'),
+  TEMPORAL_ADDRESS: z
+    .string()
+    .optional()
+    .describe('A Temporal of your own, host:port; then none is started.'),
+  TEMPORAL_UI_URL: platform.TEMPORAL_UI_URL,
+  TEMPORAL_CLI_PATH: z
+    .string()
+    .optional()
+    .describe('The Temporal CLI to use; else the one on PATH, or it is fetched.'),
+  CLICKHOUSE_URL: z.url().optional().describe('A ClickHouse of your own; then none is started.'),
+  CLICKHOUSE_DATABASE: platform.CLICKHOUSE_DATABASE,
+  MASTER_KEY: platform.MASTER_KEY.optional().describe('Instead of the generated master key.'),
+  PUBLIC_URL: platform.PUBLIC_URL,
+  API_PORT: localPort('the API', 3000),
+  WORKER_PORT: localPort('the worker’s health and metrics', 3001),
+  TEMPORAL_PORT: localPort('Temporal', 7233),
+  TEMPORAL_UI_PORT: localPort('Temporal’s Web UI', 8233),
+  CLICKHOUSE_PORT: localPort('ClickHouse', 8123),
+  POSTGRES_PORT: localPort('PostgreSQL', 5433),
+  SANDBOX_HTTP_PORT: localPort('the sandbox', 3400),
+  SANDBOX_SMTP_PORT: localPort('the sandbox’s SMTP', 2525),
 };
 
 export const settingSchemas = {
   api: z.object({ ...api, FAILPOINTS: worker.FAILPOINTS }),
   worker: z.object(worker),
   sandbox: z.object(sandbox),
+  clickhouseFront: z.object(clickhouseFront),
+  local: z.object(local),
 };
 export type ApiSettings = z.infer<typeof settingSchemas.api>;
 export type WorkerSettings = z.infer<typeof settingSchemas.worker>;
 export type SandboxSettings = z.infer<typeof settingSchemas.sandbox>;
+export type LocalSettings = z.infer<typeof settingSchemas.local>;
 export type PlatformSettings = Pick<ApiSettings, keyof typeof platform>;
 
 /** Settings of one process; one error names everything that is wrong. Empty variables count as absent. */
