@@ -30,10 +30,15 @@ export interface RenderRequest {
   variables: Record<string, unknown>;
 }
 
-/** Renders in processes of their own; what the caller sees is a value, never a hang. */
+/**
+ * Renders in processes of their own. What is wrong with a template is a value. A PlatformError `unavailable` (retry)
+ * is thrown where no template is to blame: the queue is full, the deadline passed, or the renderer was closed.
+ */
 export interface Renderer {
   render: (request: RenderRequest) => Promise<RenderResult>;
   /** Parses only: the first error of each part, with line and column. */
   check: (parts: MailParts) => Promise<TemplateError[]>;
+  /** Names that the parts take from `variables`, sorted; parts that do not parse are left out. */
+  variablesUsed: (parts: MailParts) => Promise<string[]>;
   close: () => Promise<void>;
 }
