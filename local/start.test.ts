@@ -11,6 +11,7 @@ import pg from 'pg';
 import { emptyDataFolder, type Running } from './data-folder.ts';
 import { processIdentity } from './process-identity.ts';
 import { requestRestart } from './restart-request.ts';
+import { until } from '../test/support/until.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const ANY_PORT = '0';
@@ -79,7 +80,11 @@ describe('npm start', function () {
   it('ends with everything running, and Ctrl-C leaves nothing', async () => {
     const { child, output, pids } = await startAndWait();
     assert.match(output.text, /PostgreSQL +\d\.\d\d s +127\.0\.0\.1:\d+/);
-    assert.match(output.text, /Temporal Web UI +http:\/\/127\.0\.0\.1:\d+/);
+    // The summary is printed after running.json is there, which is what was waited for.
+    await until(
+      () => Promise.resolve(output.text),
+      (text) => /Temporal Web UI +http:\/\/127\.0\.0\.1:\d+/.test(text),
+    );
     assert.equal(statSync(join(dataDir, 'running.json')).mode & 0o777, 0o600);
     assert.equal(pids.length, 2);
 
