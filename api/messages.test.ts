@@ -35,6 +35,7 @@ describe('POST /v1/messages', () => {
 
   const post = (body: unknown, headers: Record<string, string> = {}) =>
     api.call('POST', '/v1/messages', { key, body, headers });
+  /** Start rows are left out: they go by themselves, when the run of an earlier message has begun. */
   async function countRows(): Promise<Record<string, number>> {
     return ctx.read(async (em) => {
       const counts: Record<string, number> = {};
@@ -42,7 +43,6 @@ describe('POST /v1/messages', () => {
         'messages',
         'recipients',
         'message_contents',
-        'workflow_starts',
         'events',
         'idempotency_keys',
       ]) {
