@@ -49,6 +49,16 @@ describe('nextStep', () => {
       step: { kind: 'attempt', attempt: 2, waitMs: 0 },
     },
     {
+      name: 'not called again and again: we are too busy, so not at once',
+      last: last({ pending: 1, class: 'not_called', attempt: 4, notCalled: 3 }),
+      step: { kind: 'attempt', attempt: 5, waitMs: 2_000 },
+    },
+    {
+      name: 'refused for now after attempts that were not calls: as the first refusal',
+      last: last({ pending: 1, class: 'transient', attempt: 23, notCalled: 22 }),
+      step: { kind: 'attempt', attempt: 24, waitMs: 1_000 },
+    },
+    {
       name: 'too old to retry: given up',
       last: last({ pending: 1, class: 'transient' }),
       now: 3_600_000,

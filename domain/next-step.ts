@@ -12,6 +12,8 @@ export interface AttemptResult {
   /** Of the pending or unknown ones. */
   class?: ErrorClass;
   retryAfterMs?: number;
+  /** Attempts of the message up to this one that never reached a provider; absent counts as none. */
+  notCalled?: number;
   /** The account answers a repeated call under its key as it answered the first. */
   honoursCallId: boolean;
   /** The account tells of events, one of which may clarify an unknown call. */
@@ -39,6 +41,8 @@ export type Step =
 
 const MAX_REPEATS = 5;
 const MAX_BACKOFF_MS = 5 * 60_000;
+/** Longest pause because of ourselves. */
+const MAX_BUSY_MS = 30_000;
 /** A provider's Retry-After is believed up to here. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
@@ -64,6 +68,21 @@ export function backoffMs(
 }
 
 /**
+ * How long a refused attempt waits for the next. One that we did not call ourselves is made again at once; when that
+ * happens again we are too busy, and more of the same at once would keep us so. It says nothing of the provider, whose
+ * own refusals are counted without it.
+ */
+export function retryWaitMs(
+  refused: Pick<AttemptResult, 'attempt' | 'notCalled' | 'retryAfterMs'> & { class: ErrorClass },
+  spread: number,
+): number {
+  const { attempt, notCalled = 0 } = refused;
+  if (refused.class !== 'not_called')
+    return backoffMs(Math.max(attempt - notCalled, 1), refused.retryAfterMs, spread);
+  return notCalled <= 1 ? 0 : Math.min(backoffMs(notCalled - 1, undefined, spread), MAX_BUSY_MS);
+}
+
+/**
  * What follows after the last attempt. Pure, so that workflow, timeline and preview cannot disagree.
  * @param spread a number in [0, 1) that belongs to the message
  */
@@ -84,8 +103,7 @@ export function nextStep(
     return { kind: 'await_event', attempt: last.attempt, windowMs };
   }
   if (last.pending === 0) return { kind: 'done' };
-  const waitMs =
-    last.class === 'not_called' ? 0 : backoffMs(last.attempt, last.retryAfterMs, spread);
+  const waitMs = retryWaitMs({ ...last, class: last.class ?? 'transient' }, spread);
   if (policy.expiresAt !== undefined && now + waitMs >= policy.expiresAt)
     return { kind: 'give_up', reason: 'expired' };
   if (now + waitMs > policy.retryUntil) return { kind: 'give_up', reason: 'gave_up' };

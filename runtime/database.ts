@@ -120,7 +120,9 @@ export async function connectDatabase(options: DatabaseOptions): Promise<Databas
       application_name: `email-platform ${role}`,
       connectionTimeoutMillis: 5_000,
       statement_timeout: options.statementTimeoutMs ?? 30_000,
-      idle_in_transaction_session_timeout: 60_000,
+      // No transaction waits for anything outside: one that idles belongs to a process that hangs, and its locks would
+      // hold up whoever takes over.
+      idle_in_transaction_session_timeout: 10_000,
       keepAlive: true,
       Client: role === 'app' ? GuardedClient : PooledClient,
     },

@@ -39,6 +39,7 @@ export function reportAttempt(
       ...(call?.class && { class: call.class }),
       ...(call?.held_until &&
         call.done_at && { retryAfterMs: call.held_until.getTime() - call.done_at.getTime() }),
+      notCalled: calls.filter((row) => row.attempt <= attempt && row.class === 'not_called').length,
       honoursCallId: call?.decision.honoursCallId ?? false,
       reportsEvents: call !== undefined && call.decision.deliveryEvents !== 'none',
       repeats: call?.repeats ?? 0,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { toUuid } from '../../domain/ids.ts';
 import { aSandbox, type SandboxUnderTest } from '../../sandbox/sandbox-under-test.ts';
 import { aPlatform } from '../../test/support/platform.ts';
@@ -88,6 +89,17 @@ describe('deliver', () => {
     const again = await deliver(platform, ctx.tenant, { ...first(messageId), attempt: 2 }, aRun());
     assert.ok(again.kind === 'attempted' && again.result.accepted === 1);
     assert.equal((await sentLines(id)).length, 1);
+  });
+
+  it('calls although it had to wait for a connection to claim on', async () => {
+    const { ctx, messageId } = await anAcceptedMessage();
+    const inTenant: Platform['app']['inTenant'] = async (...call) => {
+      await sleep(timing.callWithinMs + 50);
+      return platform.app.inTenant(...call);
+    };
+    const busy = { ...platform, app: { ...platform.app, inTenant } };
+    const result = await deliver(busy, ctx.tenant, first(messageId), aRun());
+    assert.ok(result.kind === 'attempted' && result.result.accepted === 1, JSON.stringify(result));
   });
 
   it('finds the bare claim of a run that died, waits for its time, then says unknown and calls no more', async () => {

@@ -125,11 +125,12 @@ async function claim(
   const { providerTimeoutMs, callWithinMs, answerGraceMs } = run.timing;
   const answerWithinMs = callWithinMs + providerTimeoutMs + answerGraceMs;
   const callId = prepared.repeatOf ?? newUuid();
-  // Read before the claim is sent: what the database needs counts against the time to call.
-  const claimedAtMs = performance.now();
-  if (claimedAtMs + answerWithinMs > run.deadlineMs)
-    return { claimed: [], suppressed: [], callId, claimedAtMs };
-  const result = await platform.app.inTenant(tenant.id, async (em) => {
+  let claimedAtMs = performance.now();
+  const result = await platform.app.inTenant(tenant.id, async (em): Promise<Claim> => {
+    // Read before the claim is sent, so that what the database needs counts against the time to call; and after there
+    // is a connection to send it on, or a busy pool would make every claim too old to be used.
+    claimedAtMs = performance.now();
+    if (claimedAtMs + answerWithinMs > run.deadlineMs) return { claimed: [], suppressed: [] };
     const claimed = await claimRecipients(em, {
       tenantId: tenant.id,
       messageId: input.messageId,

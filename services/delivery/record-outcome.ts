@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { backoffMs, retryHelps } from '../../domain/next-step.ts';
+import { retryHelps, retryWaitMs } from '../../domain/next-step.ts';
 import { outcomeRank, type ErrorClass, type Outcome } from '../../domain/outcome.ts';
 import { isSettled, type SettledBy } from '../../domain/message-status.ts';
 import {
@@ -76,7 +76,12 @@ async function writeOutcome(
 
   // The answer never came, and an event has proved the mail: the call was unknown, if only to itself.
   const wasUnknown = call.state === 'unknown' || callState(given) === 'unknown';
-  const heldUntil = await updateCall(em, tenant.id, call, state, outcome, wasUnknown);
+  const heldUntil = await updateCall(em, tenant.id, call, state, outcome, {
+    wasUnknown,
+    earlierNotCalled: calls.filter(
+      (row) => row.attempt < call.attempt && row.class === 'not_called',
+    ).length,
+  });
   const at = new Date(outcome.at);
   const facts: RecordedFact[] = [];
   const isWatched = message.wait_for === 'delivery' && call.decision.deliveryEvents !== 'none';
@@ -196,21 +201,26 @@ async function updateCall(
   call: CallRow,
   state: CallState,
   outcome: CallOutcome,
-  wasUnknown: boolean,
+  { wasUnknown, earlierNotCalled }: { wasUnknown: boolean; earlierNotCalled: number },
 ): Promise<Date | null> {
   const refusal = outcome.recipients
     .map(({ outcome: result }) => result)
     .find((result) => result.kind !== 'accepted');
   const errorClass = refusal && 'class' in refusal ? refusal.class : null;
   const retryAfterMs = refusal?.kind === 'refused' ? refusal.retryAfterMs : undefined;
-  const waits =
-    state === 'refused' &&
-    errorClass !== null &&
-    retryHelps[errorClass] &&
-    errorClass !== 'not_called';
-  const heldUntil = waits
-    ? new Date(outcome.at + backoffMs(call.attempt, retryAfterMs, outcome.spread))
-    : null;
+  const waitMs =
+    state === 'refused' && errorClass !== null && retryHelps[errorClass]
+      ? retryWaitMs(
+          {
+            attempt: call.attempt,
+            class: errorClass,
+            retryAfterMs,
+            notCalled: earlierNotCalled + (errorClass === 'not_called' ? 1 : 0),
+          },
+          outcome.spread,
+        )
+      : 0;
+  const heldUntil = waitMs > 0 ? new Date(outcome.at + waitMs) : null;
   await query(
     em,
     `UPDATE provider_calls SET state = $3, class = $4, code = coalesce($5, code), words = coalesce($6, words),
