@@ -18,7 +18,7 @@ const runs: (Pick<RunOptions, 'seed' | 'provider' | 'honours' | 'messages'> & {
 ];
 
 describe('the platform, killed in the middle of sending', function () {
-  this.timeout(90_000);
+  this.timeout(180_000);
   let stack: CrashStack;
 
   before(async () => {
@@ -35,7 +35,9 @@ describe('the platform, killed in the middle of sending', function () {
         say: (line) => said.push(line),
       });
       assert.ok(verdict.accepted >= options.messages, 'the run sent something');
-      const broken = promises.filter(({ isKept }) => !isKept).map(({ text }) => text);
+      const broken = promises
+        .filter(({ isKept, isTime }) => !isKept && !isTime)
+        .map(({ text }) => text);
       const story = [formatVerdict(verdict), ...verdict.findings, ...said].join('\n');
       assert.deepEqual(broken, [], story);
     });

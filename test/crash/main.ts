@@ -8,7 +8,7 @@ import { startCrashStack, type CrashStack } from './stack.ts';
 const help = `Kills parts of the platform in the middle of sending and lets an oracle judge what is left.
 
   npm run crash -- [--case NAME] [--runs 1] [--seed 1] [--messages 200]
-                   [--provider sendgrid|smtp] [--honours | --plain] [--verbose]
+                   [--provider sendgrid|smtp] [--honours | --plain] [--verbose] [--keep]
 
   --case       ${Object.entries(cases)
     .map(([name, { summary }]) => `${name}: ${summary}`)
@@ -20,7 +20,8 @@ const help = `Kills parts of the platform in the middle of sending and lets an o
   --provider   Which of the sandbox's providers sends.
   --honours    The provider takes our call id as an idempotency key: nothing may stay unknown.
   --plain      It does not (the default).
-  --verbose    Every kill, as it happens.
+  --verbose    Every kill as it happens, and the timelines of messages that are not in order.
+  --keep       Leaves the folder with the logs and the acceptance file.
 
 It ends with 1 when anything is not as promised.
 `;
@@ -35,6 +36,7 @@ const { values } = parseArgs({
     honours: { type: 'boolean', default: false },
     plain: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -50,7 +52,8 @@ if (values.help) console.log(help);
 else process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const plan = readPlan();
+  const plan = planOrComplain();
+  if (!plan) return 1;
   console.log('starting PostgreSQL, Temporal, ClickHouse, sandbox, api and worker …');
   const engines = await startEngines();
   let stack: CrashStack | undefined;
@@ -68,13 +71,23 @@ async function main(): Promise<number> {
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   const rows: Row[] = [];
   try {
-    stack = await startCrashStack(engines.environment);
+    stack = await startCrashStack(engines.environment, { keepsFolder: values.keep });
+    if (values.keep) console.log(`logs: ${stack.logDir}`);
     for (const { name, options } of plan) rows.push(await runOne(stack, name, options));
   } finally {
     await stop();
   }
   printTable(rows);
   return rows.every(isGood) ? 0 : 1;
+}
+
+function planOrComplain(): ReturnType<typeof readPlan> | undefined {
+  try {
+    return readPlan();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return undefined;
+  }
 }
 
 function readPlan(): { name: CaseName; options: RunOptions }[] {

@@ -16,11 +16,18 @@ export interface RunOptions {
   say: (line: string) => void;
 }
 
+interface Promised {
+  text: string;
+  isKept: boolean;
+  /** Seconds, which a busy machine may miss with everything in order. */
+  isTime?: true;
+}
+
 /** What one run of a case came to. */
 export interface RunResult {
   verdict: Verdict;
   /** What must hold beside the oracle's own zeros. */
-  promises: { text: string; isKept: boolean }[];
+  promises: Promised[];
   /** Figures worth seeing. */
   measures: Record<string, number | string>;
 }
@@ -31,6 +38,7 @@ export interface CrashCase {
 }
 
 const SETTLED_WITHIN_MS = 150_000;
+const STORIES = 2;
 let runs = 0;
 
 /** One run against the stack: its client, its marks, and the end of it. */
@@ -116,8 +124,20 @@ export class Run {
     return row?.n ?? 0;
   }
 
+  /** The oracle's verdict; where something is wrong, the stories of the first messages that are. */
   async judge(client: Client): Promise<Verdict> {
-    return check(await readEvidence(this.place, client.report.requests));
+    const evidence = await readEvidence(this.place, client.report.requests);
+    const verdict = check(evidence);
+    const named = evidence.messages.filter(({ id, requestKey }) =>
+      verdict.findings.some(
+        (text) => text.includes(id) || (requestKey !== null && text.includes(`${requestKey} `)),
+      ),
+    );
+    for (const { id } of named.slice(0, STORIES)) {
+      const story = JSON.stringify(await getJson(this.place, `/v1/messages/${id}/timeline`));
+      this.options.say(`${id}: ${story}`);
+    }
+    return verdict;
   }
 
   /** Ms from `since` to the first mail that a provider took after it; Infinity when none came. */

@@ -46,10 +46,14 @@ export interface CrashStack {
 export type EngineAddresses = Record<string, string | undefined>;
 
 /** The whole platform as processes that can be killed, in a database and on a Temporal of its own. */
-export async function startCrashStack(engines: EngineAddresses): Promise<CrashStack> {
+export async function startCrashStack(
+  engines: EngineAddresses,
+  { keepsFolder = false } = {},
+): Promise<CrashStack> {
   const dir = mkdtempSync(join(tmpdir(), 'email-platform-crash-'));
   chmodSync(dir, 0o711);
-  const cleanups: (() => unknown)[] = [() => rmSync(dir, { recursive: true, force: true })];
+  const cleanups: (() => unknown)[] = [];
+  if (!keepsFolder) cleanups.push(() => rmSync(dir, { recursive: true, force: true }));
   const close = async () => {
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
   };

@@ -10,11 +10,12 @@ const CALM_AFTER_MS = 1_500;
 export const temporalAwayShortly: CrashCase = {
   summary:
     'the API dies between commit and start; then Temporal is killed, and is back after seconds',
-  run: (stack, options) => run(stack, options, { leastMs: 2_000, mostMs: 8_000 }),
+  run: (stack, options) =>
+    run(stack, options, { leastMs: 2_000, mostMs: options.messages < 50 ? 3_000 : 8_000 }),
 };
 
 export const temporalAwayLong: CrashCase = {
-  summary: 'the same, and Temporal is away for a minute',
+  summary: 'as F05, and Temporal is away for a minute',
   run: (stack, options) => run(stack, options, { leastMs: 60_000, mostMs: 60_000 }),
 };
 
@@ -60,10 +61,12 @@ async function run(
       {
         text: `slowest answer ${answerMs} ms, promised ${ANSWER_WITHIN_MS}`,
         isKept: answerMs <= ANSWER_WITHIN_MS,
+        isTime: true,
       },
       {
-        text: `first start ${first} ms after the return, promised ${STARTED_WITHIN_MS}`,
-        isKept: first <= STARTED_WITHIN_MS,
+        text: `last start ${late} ms after the return, promised ${STARTED_WITHIN_MS}`,
+        isKept: late <= STARTED_WITHIN_MS,
+        isTime: true,
       },
       { text: `${accepted} messages came meanwhile, needed 1`, isKept: accepted > 0 },
     ],

@@ -64,6 +64,7 @@ export const workerKilled: CrashCase = {
         {
           text: `a new mail ${newMailMs} ms after the last restart, promised ${FIRST_SEND_WITHIN_MS}`,
           isKept: newMailMs <= FIRST_SEND_WITHIN_MS,
+          isTime: true,
         },
       ],
       measures: {

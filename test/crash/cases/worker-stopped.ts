@@ -11,6 +11,12 @@ const LAST_BYTES_MS = 500;
 /** A late request or a late record would come soon after the worker wakes up. */
 const WAKES_UP_MS = 3_000;
 
+/**
+ * Temporal goes on giving tasks to a stopped worker for the minute that its open polls last; one that has no slot left
+ * polls for none, which makes a small run short.
+ */
+const FEW_SLOTS = { WORKER_ACTIVITY_SLOTS: '1', WORKER_WORKFLOW_SLOTS: '2' };
+
 interface HeldCall {
   id: string;
   state: string;
@@ -29,8 +35,8 @@ export const workerStopped: CrashCase = {
     await Promise.all([worker.kill(), secondWorker.kill()]);
     try {
       const place = run.random() < 0.5 ? 'after_claim' : 'before_request';
-      const failpoint = `${place}=stop@${1 + Math.floor(run.random() * 12)}`;
-      await worker.start({ FAILPOINTS: failpoint });
+      const failpoint = `${place}=stop@${1 + Math.floor(run.random() * Math.min(options.messages / 4, 12))}`;
+      await worker.start({ FAILPOINTS: failpoint, ...(options.messages < 50 && FEW_SLOTS) });
       const client = run.startClient();
       await untilFrozen(run);
       await sleep(LAST_BYTES_MS);
@@ -43,12 +49,14 @@ export const workerStopped: CrashCase = {
       await secondWorker.start();
       await client.done;
       const takenOver = await run.settles();
+      options.say('another worker has brought everything to an end');
       const before = await readCalls(run, held);
       const wokenAt = Date.now();
       worker.signal('SIGCONT');
       await sleep(WAKES_UP_MS);
       const isSettled = await run.settles();
       const after = await readCalls(run, held);
+      const hasSurvived = worker.isRunning;
       const late = await countLate(run, held, wokenAt);
       const overwritten = before.filter((call) => isOverwritten(call, after)).length;
       const verdict = await run.judge(client);
@@ -59,6 +67,7 @@ export const workerStopped: CrashCase = {
           ...zeros(verdict),
           { text: 'another worker brings every message to an end meanwhile', isKept: takenOver },
           { text: 'every message ends', isKept: isSettled },
+          { text: 'the worker that was woken up lives', isKept: hasSurvived },
           { text: `${held.size} calls were held back, needed 1`, isKept: held.size > 0 },
           { text: `${late} late requests of them, promised 0`, isKept: late === 0 },
           {
