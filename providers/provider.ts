@@ -112,13 +112,37 @@ export interface WebhookRequest {
 
 export interface ProviderWebhook<Secrets = unknown> {
   secretsSchema: z.ZodType<Secrets>;
-  /** Over the raw bytes, in constant time; false for anything malformed. Never throws. */
-  verify: (request: WebhookRequest, secrets: Secrets) => boolean;
+  /**
+   * Over the raw bytes, in constant time; false for anything malformed. Throws only `unavailable`, when what it takes
+   * to tell cannot be had now: the provider shall post again.
+   */
+  verify: (request: WebhookRequest, secrets: Secrets) => boolean | Promise<boolean>;
+  /**
+   * For a verified post that asks for something instead of telling of events, such as the confirmation of a
+   * subscription: does it. False for every other post. Throws `unavailable` when it failed and is worth another post.
+   */
+  answerHandshake?: (request: WebhookRequest, timeoutMs: number) => Promise<boolean>;
   /** What the provider posted, one event per recipient. Throws only when the body cannot be parsed at all. */
   parse: (body: Buffer) => ProviderEvent[];
   /** HTTP statuses for this provider (`providers.md` 10.1). */
   answers: { stored: number; notAuthentic: number; unavailable: number };
 }
+
+export interface DnsRecord {
+  type: 'TXT' | 'CNAME' | 'MX';
+  /** Full name, lower case, no final dot. */
+  name: string;
+  value: string;
+  purpose: 'dkim' | 'spf' | 'return_path' | 'tracking' | 'ownership' | 'other';
+}
+
+/** What a provider says of a sending domain of one account. */
+export type DomainAtProvider =
+  | { state: 'verified' | 'pending'; records: DnsRecord[] }
+  /** It has to be added at the provider first. */
+  | { state: 'unknown_to_provider'; detail: string }
+  /** It could not be asked. */
+  | { state: 'unavailable'; detail: string };
 
 export interface SandboxPlace {
   httpUrl: string;
@@ -162,6 +186,12 @@ export interface Provider<Credentials = unknown, Settings = unknown, Secrets = u
     account: ProviderAccount<Credentials, Settings>,
     timeoutMs: number,
   ) => Promise<CheckResult>;
+  /** The DNS records that the account's provider wants for a domain. Absent: its API tells of none. */
+  describeDomain?: (
+    account: ProviderAccount<Credentials, Settings>,
+    domain: string,
+    timeoutMs: number,
+  ) => Promise<DomainAtProvider>;
   webhook?: ProviderWebhook<Secrets>;
   /** An account at the sandbox, for demo tenants and test keys. */
   sandboxAccount: (sandbox: SandboxPlace) => SandboxAccount<Credentials, Settings, Secrets>;

@@ -10,7 +10,7 @@ import { sameForAll } from './recipients.ts';
 export function takingStoredAccounts<Credentials, Settings, Secrets>(
   provider: Provider<Credentials, Settings, Secrets>,
 ): Provider {
-  const { credentialsSchema, settingsSchema, webhook } = provider;
+  const { credentialsSchema, settingsSchema, webhook, describeDomain } = provider;
   const accountSchema = z.object({ credentials: credentialsSchema, settings: settingsSchema });
   const read = (account: ProviderAccount) => {
     const result = accountSchema.safeParse(account);
@@ -32,6 +32,14 @@ export function takingStoredAccounts<Credentials, Settings, Secrets>(
       const { account, problem } = read(stored);
       return account ? provider.check(account, timeoutMs) : { ok: false, detail: problem };
     },
+    describeDomain:
+      describeDomain &&
+      (async (stored, domain, timeoutMs) => {
+        const { account, problem } = read(stored);
+        return account
+          ? describeDomain(account, domain, timeoutMs)
+          : { state: 'unavailable', detail: problem };
+      }),
     webhook: webhook && {
       ...webhook,
       verify: (request, stored) => {

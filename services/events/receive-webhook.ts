@@ -25,9 +25,10 @@ export interface ReceivedPost extends WebhookRequest {
   receivedAt: Date;
 }
 
-export type WebhookAnswer = { status: number; result: 'stored' | 'not_authentic' };
+export type WebhookAnswer = { status: number; result: 'stored' | 'answered' | 'not_authentic' };
 
 const FRESH_MS = 30_000;
+const HANDSHAKE_WITHIN_MS = 5_000;
 const MAX_KEPT = 10_000;
 const kept = new WeakMap<Platform, Map<string, { account: WebhookAccount; loadedAt: number }>>();
 
@@ -41,8 +42,8 @@ export async function receiveWebhook(
 ): Promise<WebhookAnswer> {
   const account = await getWebhookAccount(platform, post);
   const { webhook } = verifiable(post.provider);
-  const status = verifyPost(account, webhook, post);
-  if (status !== undefined) return { status, result: 'not_authentic' };
+  const answer = await answerWithoutStoring(account, webhook, post);
+  if (answer) return answer;
   await storePost(platform, account, post);
   return { status: webhook.answers.stored, result: 'stored' };
 }
@@ -53,14 +54,25 @@ export function verifiable(provider: string): { webhook: ProviderWebhook } {
   return { webhook };
 }
 
-/** The status that refuses the post; undefined when it is authentic. */
-export function verifyPost(
+/** The answer to a post that is not authentic, or that asks for something instead of telling of events. */
+export async function answerWithoutStoring(
   account: WebhookAccount,
   webhook: ProviderWebhook,
   post: ReceivedPost,
-): number | undefined {
-  if (account.secrets === null) return webhook.answers.notAuthentic;
-  return webhook.verify(post, account.secrets) ? undefined : webhook.answers.notAuthentic;
+): Promise<WebhookAnswer | undefined> {
+  if (!(await isAuthentic(account, webhook, post)))
+    return { status: webhook.answers.notAuthentic, result: 'not_authentic' };
+  return (await webhook.answerHandshake?.(post, HANDSHAKE_WITHIN_MS))
+    ? { status: webhook.answers.stored, result: 'answered' }
+    : undefined;
+}
+
+async function isAuthentic(
+  account: WebhookAccount,
+  webhook: ProviderWebhook,
+  post: ReceivedPost,
+): Promise<boolean> {
+  return account.secrets !== null && (await webhook.verify(post, account.secrets));
 }
 
 /** The account that the URL names, if the token is one of its two. */

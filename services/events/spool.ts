@@ -5,12 +5,12 @@ import { isDatabaseAway } from '../../runtime/database.ts';
 import { newUuid } from '../../runtime/new-uuid.ts';
 import type { Platform } from '../platform.ts';
 import {
+  answerWithoutStoring,
   findKeptAccount,
   getWebhookAccount,
   receiveWebhook,
   storePost,
   verifiable,
-  verifyPost,
   type ReceivedPost,
   type WebhookAnswer,
 } from './receive-webhook.ts';
@@ -87,14 +87,15 @@ export async function openSpool(
       }
       const { webhook } = verifiable(post.provider);
       const account = findKeptAccount(platform, post);
-      const refused = account && verifyPost(account, webhook, post);
-      if (refused !== undefined) return { status: refused, result: 'not_authentic' };
+      const answer = account && (await answerWithoutStoring(account, webhook, post));
+      if (answer) return answer;
       await write(post, account !== undefined);
       return { status: webhook.answers.stored, result: 'stored' };
     },
 
     drain: async () => {
       const names = (await readdir(folder)).filter((name) => !name.endsWith('.part')).sort();
+      let moved = 0;
       for (const name of names) {
         const path = join(folder, name);
         const sealed = await readFile(path);
@@ -106,12 +107,20 @@ export async function openSpool(
           receivedAt: new Date(spooled.receivedAt),
           body: Buffer.from(spooled.body, 'base64'),
         };
-        await moveToInbox(platform, post, isVerified);
+        try {
+          await moveToInbox(platform, post, isVerified);
+        } catch (error) {
+          // One that cannot be verified now does not hold up the others.
+          if (!(error instanceof PlatformError && error.code === 'unavailable')) throw error;
+          platform.log.warn({ err: error, account: post.account }, 'a spooled webhook waits');
+          continue;
+        }
         // A crash before this line stores the post twice; its events are the same ones and count once.
         await rm(path);
         usedBytes -= sealed.length;
+        moved += 1;
       }
-      return names.length;
+      return moved;
     },
   };
 }
@@ -123,11 +132,14 @@ async function moveToInbox(
 ): Promise<void> {
   try {
     const account = await getWebhookAccount(platform, post);
-    if (!isVerified && verifyPost(account, verifiable(post.provider).webhook, post) !== undefined) {
-      platform.log.warn(
-        { account: post.account },
-        'a spooled webhook was not authentic and is dropped',
-      );
+    const { webhook } = verifiable(post.provider);
+    const answer = isVerified ? undefined : await answerWithoutStoring(account, webhook, post);
+    if (answer) {
+      if (answer.result === 'not_authentic')
+        platform.log.warn(
+          { account: post.account },
+          'a spooled webhook was not authentic and is dropped',
+        );
       return;
     }
     await storePost(platform, account, post);
