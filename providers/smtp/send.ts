@@ -4,7 +4,7 @@ import { providerWords } from '../provider-words.ts';
 import { recipientsOf, sameForAll, type Verdict } from '../recipients.ts';
 import { readFailure, readRecipientRefusal } from './errors.ts';
 import { GatedStream } from './gated-stream.ts';
-import { buildMime, messageIdOf, toWireAddress } from './mime.ts';
+import { buildMime, messageIdOf, toWireAddress } from '../mime.ts';
 import { deliver, type Envelope, type SmtpAccount } from './pool.ts';
 import { findInsecurity } from './settings.ts';
 

@@ -1,5 +1,5 @@
 import { invalid, PlatformError } from '../../domain/platform-error.ts';
-import { buildMime } from '../../providers/smtp/mime.ts';
+import { buildMime } from '../../providers/mime.ts';
 import type { ServiceContext } from '../context.ts';
 import { outgoingMessage, withPreheader } from '../delivery/outgoing-message.ts';
 import { getContent, getPinnedSource } from '../delivery/prepare-attempt.ts';

@@ -1,6 +1,6 @@
 import { domainToASCII } from 'node:url';
 import MailComposer from 'nodemailer/lib/mail-composer';
-import type { Address, OutgoingMessage } from '../provider.ts';
+import type { Address, OutgoingMessage } from './provider.ts';
 
 /** `<call_…@the sender's domain>`: the same on every try of one call, so that a receiver can drop the second. */
 export function messageIdOf({ callId, from }: OutgoingMessage): string {
